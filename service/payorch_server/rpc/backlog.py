@@ -4,7 +4,7 @@ gRPC queues calls in its core until the event loop has time for them. It does no
 but it starts one of them every few turns of the loop. So a few turns without a start show that none waits, and as long
 as there is no such pause, the calls that start may have waited since the last one.
 
-A pause that is seen where there was none only admits a call. None is missed where the loop has time.
+A pause that is detected by mistake only admits a call. No pause is missed while the loop has time.
 """
 
 from collections.abc import Callable

@@ -40,7 +40,7 @@ def current_caller() -> Caller:
 
 
 def set_active_call(call: ActiveCall) -> None:
-    """Set the call being served; its log lines, and those of the tasks that it starts, say which one it is."""
+    """Set the call being served; its log lines, and those of the tasks that it starts, carry its context."""
     _ACTIVE_CALL.set(call)
     bind_log_context(call.context)
 

@@ -1,4 +1,4 @@
-"""Decides which calls are refused while more come than can be served."""
+"""Decides which calls are refused while more calls arrive than can be served."""
 
 import json
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined] # the core's count
 from payorch_server.rpc.backlog import Backlog
 
 # The part of the time that refusals may take. A refusal costs about a tenth of a call, so this refuses twice as many
-# calls as the service can serve, and serves four fifths of them; gRPC itself ends what there is no time to refuse.
+# calls as the service can serve, and serves four fifths of them; gRPC ends those that it has no time to refuse.
 _REFUSING_SHARE: Final = 0.2
-_LOOK_EVERY: Final = 16
-"""Calls between two looks at the counts, unless calls come seldom."""
-_LOOK_AFTER_S: Final = 0.005
-"""Time after which what was seen holds no longer: the calls that waited may all have been served."""
+_COUNT_EVERY: Final = 16
+"""Calls between two readings of the count, while calls arrive often."""
+_COUNT_VALID_S: Final = 0.005
+"""How long a reading is valid: after it, all the calls that waited may have been served."""
 
 
 class OpenCalls:
@@ -27,7 +27,7 @@ class OpenCalls:
         return f"OpenCalls(server {self._server_id})"
 
     def of_newest_server(self) -> None:
-        """Count the calls of the server that this process has made last."""
+        """Count the calls of the server that this process created last."""
         page: dict[str, Any] = {}
         while not page.get("end"):
             page = json.loads(cygrpc.channelz_get_servers(self._server_id + 1))
@@ -45,7 +45,7 @@ class OverloadControl:
     """Refuses a part of the calls when calls have waited for their start for too long.
 
     Calls that start without a pause show that some wait. How many do is looked up only then, because gRPC's count
-    keeps calls that gRPC itself has ended: what it says at a pause, when none waits, is subtracted.
+    keeps calls that gRPC itself has ended: its value at a pause, when none waits, is subtracted.
     """
 
     def __init__(self, backlog: Backlog, *, max_delay_s: float, count_open: Callable[[], int]) -> None:
@@ -61,8 +61,8 @@ class OverloadControl:
         self._count_open = count_open
         self._age_s = 0.0
         self._served = 0
-        self._looks = 0
-        self._looked_s = 0.0
+        self._readings = 0
+        self._read_at_age_s = 0.0
         self._started = 0
         self._never_ended = 0
         self._is_late = False
@@ -95,15 +95,15 @@ class OverloadControl:
 
     def _has_waited_too_long(self, age_s: float) -> bool:
         """Return whether more calls wait than are served within the limit."""
-        if self._looks % _LOOK_EVERY == 0 or age_s - self._looked_s > _LOOK_AFTER_S:
-            self._looked_s = age_s
+        if self._readings % _COUNT_EVERY == 0 or age_s - self._read_at_age_s > _COUNT_VALID_S:
+            self._read_at_age_s = age_s
             waiting = self._count_open() - self._started - self._never_ended
             self._is_late = waiting > self._served / age_s * self._max_delay_s
-        self._looks += 1
+        self._readings += 1
         return self._is_late
 
     def _note_pause(self) -> None:
         # Calls can only have been ended by gRPC where many waited.
         if self._age_s > self._max_delay_s:
             self._never_ended = self._count_open() - self._started
-        self._served = self._looks = 0
+        self._served = self._readings = 0

@@ -1,4 +1,4 @@
-"""What a caller sees of an error: one table from reason to status code and public message."""
+"""The status that a caller receives for an error: one table maps reasons to status codes and public messages."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ _MAX_CODES: Final = 10
 _MAX_TEXT_BYTES: Final = 200
 _MAX_ID_BYTES: Final = 80
 _MAX_CODE_BYTES: Final = 40
-# Room for the count of omitted violations and the lengths around a BadRequest.
+# For the count of omitted violations and the length prefixes around a BadRequest.
 _SPARE_BYTES: Final = 96
 RETRY_S: Final = {
     Reason.UPSTREAM_IN_PROGRESS.name: 2.0,
@@ -184,7 +184,7 @@ def status_of(error: CallError, *, track_id: TrackId) -> status_pb2.Status:
 def _first_violation(failure: Failure) -> list[str]:
     # A key of a map is the caller's text.
     first = failure.violations[:1]
-    return [_truncate(f"{each.path_without_keys}: {each.description}") for each in first]
+    return [_truncate(f"{violation.path_without_keys}: {violation.description}") for violation in first]
 
 
 def _error_info(failure: Failure) -> error_details_pb2.ErrorInfo:

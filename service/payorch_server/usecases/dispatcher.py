@@ -64,7 +64,7 @@ class Dispatcher:
         audit_required: bool = True,
     ) -> None:
         self.routing = routing
-        """Where calls go."""
+        """The routing table."""
         self._zuora = zuora
         self._executor = executor
         self._clock = clock
@@ -109,7 +109,7 @@ class Dispatcher:
         except CallError as error:
             # The advice depends on the RPC. Calls that joined one execution share its error, so each gets its own.
             raise error_for(dataclasses.replace(error.failure, rpc=intent.query.rpc)) from error
-        # Noted for every call: the execution notes it too, but for the call that started it only.
+        # Noted for every call: the execution itself notes it only for the call that started it.
         context.notes.route = RouteNames.of(result.route)
         context.notes.note_success(result.facts, operation.ids_of(result.value))
         return CallResult(_report(context, result), value=result.value)
@@ -151,7 +151,7 @@ class Dispatcher:
             span.end()
 
     def _key(self, intent: Intent, context: CallContext) -> IdempotencyKey:
-        """Return the intent's key, which does not depend on the route: routes move."""
+        """Return the intent's key, which does not depend on the route: routes change."""
         return idempotency_key(namespace=context.namespace, rpc=intent.query.rpc, request_id=intent.request_id)
 
     def _bind(

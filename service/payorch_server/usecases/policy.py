@@ -10,7 +10,7 @@ from payorch_server.usecases.dispatcher import Dispatcher
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may do what, where it goes and with which credentials."""
+    """The rights of callers, the routing of calls with its credentials, and what is logged of them."""
 
     access: AccessTable
     dispatcher: Dispatcher

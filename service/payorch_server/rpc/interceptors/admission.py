@@ -1,4 +1,4 @@
-"""Refuses calls before they cost anything: beyond max_calls_in_progress, and when too many wait."""
+"""Refuses calls before they cost anything: beyond max_calls_in_progress, or under overload."""
 
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -11,13 +11,13 @@ from payorch_server.rpc.overload import OverloadControl
 from payorch_server.rpc.refusals import Refusals
 from payorch_server.rpc.settings import GrpcSettings
 
-# A read is cheap, and a caller that was refused asks what became of its calls.
+# A read is cheap, and callers whose calls were refused use it to look up the outcome.
 _READ: Final = "/GetIntent"
 _SHARE_WITH_READS: Final = 1.1
 
 
 class AdmissionInterceptor(grpc.aio.ServerInterceptor):
-    """Counts the calls that are in progress, and refuses those that are too many or too late."""
+    """Counts the calls in progress, and refuses calls beyond the limit or under overload."""
 
     def __init__(
         self, settings: GrpcSettings, *, refusals: Refusals, backlog: Backlog, overload: OverloadControl
@@ -46,7 +46,7 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
 
     @property
     def backlog_age_s(self) -> float:
-        """How long calls have waited for their start without a pause, in seconds."""
+        """How long the backlog has existed without a pause, in seconds."""
         return self._backlog.age_s
 
     async def intercept_service(
@@ -59,15 +59,15 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
         # 1. Health and reflection have limits of their own.
         if not is_ours(method):
             return _until_end(await continuation(handler_call_details), self._overload.note_end)
-        # 2. Too many are in progress or wait.
-        if self._is_too_much(method):
+        # 2. Too many calls are in progress or waiting.
+        if self._refuses(method):
             self._overload.note_end()
             return self._refusals.handler(method, handler_call_details.invocation_metadata)
         # 3. Admitted.
         self._in_progress += 1
         return _until_end(await continuation(handler_call_details), self._end)
 
-    def _is_too_much(self, method: str) -> bool:
+    def _refuses(self, method: str) -> bool:
         if method.endswith(_READ):
             return self._in_progress >= self._limit * _SHARE_WITH_READS
         return self._in_progress >= self._limit or self._overload.refuses_next()
@@ -80,7 +80,7 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
 def _until_end(
     handler: "grpc.RpcMethodHandler[Any, Any] | None", end: Callable[[], None]
 ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-    """Return a handler like the given one that calls back when its call has ended."""
+    """Return a handler like the given one that calls `end` when its call has ended."""
     if handler is None:
         end()
         return None

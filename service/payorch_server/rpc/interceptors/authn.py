@@ -43,7 +43,7 @@ class AuthnInterceptor(UnaryInterceptor):
             try:
                 return self._identities.resolve(peer, metadata, self._clock.now())
             except KeyMissingError as missing:
-                # Half of the time that is left: its caller is to see why the call ended.
+                # At most half of the remaining time, so that the caller still receives the reason.
                 left_s = (call.context.deadline_s - self._clock.monotonic()) / 2
                 await self._identities.renew_keys(missing.issuer, within_s=min(KEY_WAIT_S, left_s))
             return self._identities.resolve(peer, metadata, self._clock.now())

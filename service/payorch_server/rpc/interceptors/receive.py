@@ -1,4 +1,4 @@
-"""Receives the message of a call, within a time.
+"""Receives the message of a call, within a time limit.
 
 gRPC waits for the message of a unary call before any code of ours runs, and for as long as the client likes. So our
 handlers are those of a stream of requests, which start without a message; on the wire both are the same.
@@ -65,7 +65,7 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
         return len(self._waiting)
 
     def drain(self) -> None:
-        """Give messages that have not arrived a second from now, so that they do not hold up the end."""
+        """Give messages that have not arrived one more second, so that they do not delay the shutdown."""
         self._timeout_s = min(self._timeout_s, _DRAIN_TIMEOUT_S)
         for limit in self._waiting:
             limit.shorten(self._timeout_s)
@@ -73,7 +73,7 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Replace the handlers of methods with one request by some that receive it themselves."""
+        """Replace the handlers of methods with a single request by handlers that receive it themselves."""
         handler = await continuation(handler_call_details)
         if handler is None or handler.request_streaming:
             return handler
@@ -103,7 +103,7 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
     def _receiving_ours(self, behaviour: Behaviour) -> Behaviour:
         async def receive(_requests: Any, context: Any) -> Any:
             message = await self._message(context)
-            # From here on every line of the log says it.
+            # From here on, every log line of the call has the request id.
             note_request_id(getattr(message, "request_id", ""), self._keyring)
             return await behaviour(message, context)
 
