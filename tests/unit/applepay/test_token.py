@@ -158,6 +158,7 @@ class TestRightTokens:
 
         assert TOKEN["data"][:20] not in shown
         assert TOKEN["signature"][:20] not in shown
+        assert "fingerprint" not in shown
         assert HEADER["transactionId"] in shown
 
 
@@ -246,6 +247,46 @@ class TestRefusals:
 
         (violation,) = caught.value.violations
         assert says in violation.description
+
+    def test_rules_have_the_names_that_callers_see(self) -> None:
+        """A caller may decide by them, so they stay as they are."""
+        assert set(TokenRule) == {
+            "too_long",
+            "not_utf8",
+            "invalid_json",
+            "duplicate_member",
+            "wrong_type",
+            "wrong_level",
+            "ambiguous_level",
+            "required",
+            "unsupported_version",
+            "rsa_unsupported",
+            "base64",
+            "hex",
+            "length",
+            "not_cms",
+            "not_p256",
+            "mismatch",
+        }
+
+    @pytest.mark.parametrize("name", TOKEN)
+    def test_token_of_both_levels_is_ambiguous(self, name: str) -> None:
+        """Any one member of the inner object beside the wrapped one is enough."""
+        assert violations(WRAPPED | {name: TOKEN[name]}) == [("", TokenRule.AMBIGUOUS_LEVEL)]
+
+    def test_missing_header_is_the_one_fault_of_a_wrapper(self) -> None:
+        """There is no id then with which the wrapper's could disagree."""
+        inner = {name: value for name, value in TOKEN.items() if name != "header"}
+
+        assert violations(WRAPPED | {"paymentData": inner}) == [("paymentData.header", TokenRule.REQUIRED)]
+
+    def test_string_of_the_whole_token_is_named(self) -> None:
+        """It was encoded twice."""
+        with pytest.raises(InvalidTokenError) as caught:
+            parse_token(token_json=json.dumps(TEXT).encode())
+
+        (violation,) = caught.value.violations
+        assert violation.description == "token_json must be the JSON object, not a JSON string of it"
 
     def test_coordinate_has_one_form(self) -> None:
         """Adding the field's prime gives the same residue, and is still no coordinate."""
