@@ -338,6 +338,8 @@ class TestDescribe:
         async with running_plugin() as running, plugged(running.target, clock=FakeClock()) as hub:
             await hub.amazon.describe(deadline_s=hub.within())
             await running.stop()
+            # Until the channel has noticed, the connection counts as the same.
+            await until(hub, "TRANSIENT_FAILURE")
             running.plugin.description.version = "2"
             await running.start()
             said = await hub.amazon.describe(deadline_s=hub.within())
