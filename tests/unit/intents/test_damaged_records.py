@@ -114,6 +114,17 @@ class TestDamagedRecord:
         assert (Outcome.UNKNOWN, Advice.LOOK_UP) == (error.verdict.outcome, error.verdict.advice)
         assert f"the record of {ASKED.key} cannot be read: its bytes are no record" == failure.detail
 
+    async def test_of_a_session_advises_a_new_request_id(self) -> None:
+        """No operation of Zuora's reads sessions, so there is nothing to look up."""
+        clock, store = FakeClock(), await store_of(b"")
+        session = dataclasses.replace(intent_request(Zuora().send), rpc="CreateSession")
+
+        with pytest.raises(CallError) as caught:
+            await intent_executor(clock, store=store, keys=KEYRING).run(session, call_context(clock))
+
+        verdict = caught.value.verdict
+        assert (Outcome.UNKNOWN, Advice.USE_NEW_REQUEST_ID) == (verdict.outcome, verdict.advice)
+
     async def test_with_a_changed_seal_keeps_its_ids(self) -> None:
         """What exists is on record in clear, and it may not be all."""
         assert PAID.settlement is not None
