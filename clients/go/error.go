@@ -112,14 +112,16 @@ func (e *CallError) name() string {
 // nameOf returns a code as the contract writes it.
 func nameOf(number codes.Code) string { return code.Code(number).String() }
 
-// fields returns the first violations in brackets, without what the message has, and how many there are beside them.
+// fields returns the first violations in brackets, and how many there are beside them.
+// The service puts the first one at the end of the message, and then it is left out here.
 func (e *Error) fields() string {
 	var shown []string
 	first := e.Violations[:min(mostViolations, len(e.Violations))]
 	for _, violation := range first {
-		if text := violation.Field + ": " + violation.Description; !strings.Contains(e.Message, text) {
-			shown = append(shown, text)
-		}
+		shown = append(shown, violation.Field+": "+violation.Description)
+	}
+	if len(shown) > 0 && strings.HasSuffix(" "+e.Message, " "+shown[0]) {
+		shown = shown[1:]
 	}
 	omitted, _ := strconv.ParseUint(e.Metadata["violationsOmitted"], 10, 31)
 	if more := len(e.Violations) - len(first) + int(omitted); more > 0 {

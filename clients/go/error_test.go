@@ -62,6 +62,18 @@ func TestTextIsEnoughForATicket(t *testing.T) {
 				Reason: "R", Message: "m. a: must be set", Outcome: refused, Advice: lookUp, Violations: violations("a"),
 			},
 		},
+		"R: m. b.a: must be set [a: must be set] (outcome REFUSED, advice LOOK_UP, docs/errors.md#r)": {
+			CallError: CallError{
+				Reason: "R", Message: "m. b.a: must be set", Outcome: refused, Advice: lookUp,
+				Violations: violations("b.a", "a"),
+			},
+		},
+		"R: m. a: must be set, it says [a: must be set] (outcome REFUSED, advice LOOK_UP, docs/errors.md#r)": {
+			CallError: CallError{
+				Reason: "R", Message: "m. a: must be set, it says", Outcome: refused, Advice: lookUp,
+				Violations: violations("a"),
+			},
+		},
 		"target: it is empty": argument("target: it is empty"),
 	} {
 		failed.errorsURL = defaultErrorsURL

@@ -139,11 +139,16 @@ fn text(attempts: &[CallError], raised: usize, request_id: &str, errors_url: &st
     one_line(&text)
 }
 
-/// Returns the first violations in brackets, without what the message has, and how many there are beside them.
+/// Returns the first violations in brackets, and how many there are beside them.
+///
+/// The service puts the first one at the end of the message, and then it is left out here.
 fn fields(error: &CallError) -> String {
     let first = error.violations.iter().take(MOST_VIOLATIONS);
     let texts = first.clone().map(|broken| format!("{}: {}", broken.field, broken.description));
-    let mut shown: Vec<_> = texts.filter(|text| !error.message.contains(text)).collect();
+    let mut shown: Vec<_> = texts.collect();
+    if shown.first().is_some_and(|text| format!(" {}", error.message).ends_with(&format!(" {text}"))) {
+        shown.remove(0);
+    }
     let omitted = error.metadata.get("violationsOmitted").and_then(|number| number.parse().ok()).unwrap_or(0);
     let more = (error.violations.len() - first.len()).saturating_add(omitted);
     if more > 0 {
@@ -231,6 +236,15 @@ mod tests {
 
         error.violations.truncate(1);
         assert_eq!("", fields(&error));
+    }
+
+    #[test]
+    fn the_text_leaves_out_the_first_violation_alone_and_where_it_ends_the_message() {
+        for message in ["a: must hold, it says", "It breaks rules. b: must hold", "rules.a: must hold"] {
+            let mut error = CallError::of(Code::InvalidArgument, message);
+            error.violations = ["a", "b"].map(violation).into();
+            assert_eq!(" [a: must hold; b: must hold]", fields(&error), "{message}");
+        }
     }
 
     #[test]

@@ -109,12 +109,16 @@ export function nameOf(error: CallError): string {
   return error.reason || (status[error.code] ?? String(error.code));
 }
 
-/** Returns the first violations in brackets, without what the message has, and how many there are beside them. */
+/**
+ * Returns the first violations in brackets, and how many there are beside them.
+ * The service puts the first one at the end of the message, and then it is left out here.
+ */
 function fieldsOf({ message, violations, metadata }: CallError): string {
   const first = violations.slice(0, MOST_VIOLATIONS).map(({ field, description }) => `${field}: ${description}`);
   const omitted = metadata["violationsOmitted"] ?? "";
   const more = violations.length - first.length + (/^\d+$/.test(omitted) ? Number(omitted) : 0);
-  const shown = [...first.filter((text) => !message.includes(text)), ...(more ? [`and ${more} more`] : [])];
+  const isInMessage = (text: string, index: number) => index === 0 && ` ${message}`.endsWith(` ${text}`);
+  const shown = [...first.filter((text, index) => !isInMessage(text, index)), ...(more ? [`and ${more} more`] : [])];
   return shown.length ? ` [${shown.join("; ")}]` : "";
 }
 

@@ -109,3 +109,13 @@ test("the text of an error says nothing twice", () => {
 
   assert.ok(message.startsWith("UNAVAILABLE: It breaks rules. a: must hold [b: must hold] (outcome"), message);
 });
+
+test("the text of an error leaves out the first violation alone, and where it ends the message", () => {
+  const fieldViolations = ["a", "b"].map((field) => ({ field, reason: "R", description: "must hold" }));
+  for (const details of ["a: must hold, it says", "It breaks rules. b: must hold", "rules.a: must hold"]) {
+    const error = callErrorOf(Object.assign(failure([BadRequestSchema, { fieldViolations }]), { details }));
+    const { message } = payorchErrorOf({ error, requestId: "r", attempts: [error], errorsUrl: "errors.md" });
+
+    assert.ok(message.startsWith(`UNAVAILABLE: ${details} [a: must hold; b: must hold] (outcome`), message);
+  }
+});

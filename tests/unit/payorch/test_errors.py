@@ -128,6 +128,15 @@ class TestText:
         assert "REQUEST_INVALID: It breaks rules. field_0: must hold (outcome" in str(exception_of(of_one, "r"))
         assert "field_0: must hold [field_1: must hold] (outcome" in str(exception_of(of_two, "r"))
 
+    @pytest.mark.parametrize(
+        "message", ["field_0: must hold, it says", "Wrong. field_1: must hold", "Wrong.field_0: must hold"]
+    )
+    def test_leaves_out_what_ends_the_message_alone(self, message: str) -> None:
+        """And of that the first violation alone: another one may be a part of it."""
+        shown = str(exception_of(replace(broken(2), message=message), "r"))
+
+        assert f"{message} [field_0: must hold; field_1: must hold] (outcome" in shown
+
     def test_names_what_the_last_attempt_said(self) -> None:
         """If an earlier one is raised, because it is in doubt."""
         assert (

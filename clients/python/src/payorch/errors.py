@@ -90,9 +90,14 @@ def _name(error: CallError) -> str:
 
 
 def _fields(error: CallError) -> str:
-    """Return the first violations in brackets, without what the message has, and how many there are beside them."""
+    """Return the first violations in brackets, and how many there are beside them.
+
+    The service puts the first one at the end of the message, and then it is left out here.
+    """
     first = error.violations[:_MOST_VIOLATIONS]
-    shown = [text for each in first if (text := f"{each.field}: {each.description}") not in error.message]
+    shown = [f"{each.field}: {each.description}" for each in first]
+    if shown and f" {error.message}".endswith(f" {shown[0]}"):
+        del shown[0]
     omitted = error.metadata.get("violationsOmitted", "")
     more = len(error.violations) - len(first) + (int(omitted) if omitted.isdecimal() else 0)
     shown += [f"and {more} more"] if more else []

@@ -38,16 +38,18 @@ final class ErrorText {
   }
 
   /**
-   * Returns the first violations in brackets, without what the message has, and how many there are
-   * beside them.
+   * Returns the first violations in brackets, and how many there are beside them. The service puts
+   * the first one at the end of the message, and then it is left out here.
    */
   private static String fields(CallError error) {
     var shown =
         error.violations().stream()
             .limit(MOST_VIOLATIONS)
             .map(ErrorText::field)
-            .filter(text -> !error.message().contains(text))
             .collect(Collectors.toCollection(ArrayList::new));
+    if (!shown.isEmpty() && (" " + error.message()).endsWith(" " + shown.get(0))) {
+      shown.remove(0);
+    }
     var omitted = error.metadata().getOrDefault(OMITTED, "");
     var left = Math.max(error.violations().size() - MOST_VIOLATIONS, 0);
     var more = left + (omitted.matches("[0-9]{1,9}") ? Integer.parseInt(omitted) : 0);

@@ -64,6 +64,16 @@ class ErrorTextTest {
   }
 
   @Test
+  void leavesOutTheFirstViolationAloneAndWhereItEndsTheMessage() {
+    for (var message : List.of("f0: is wrong, it says", "It breaks rules. f1: is wrong", "rules.f0: is wrong")) {
+      var text = raised(error(message, 2, "")).getMessage();
+
+      assertEquals(
+          "REQUEST_INVALID: %s [f0: is wrong; f1: is wrong]".formatted(message), text.substring(0, text.indexOf(" (")));
+    }
+  }
+
+  @Test
   void countsNothingThatIsNoNumber() {
     assertEquals(
         "REQUEST_INVALID: It is wrong. [f0: is wrong] (outcome NOT_SENT, advice FIX_REQUEST, request id order-1, "
