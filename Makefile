@@ -86,7 +86,7 @@ test: $(READY)  ## All tests that need no other tool
 newest-python: $(READY)  ## The unit tests with the newest Python there is, in an environment of its own
 	@$(BIN)/python -m programs.newest_python
 
-everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about two hours
+everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; two to three hours
 	@$(BIN)/python -m programs.everything check docs test simulate 'simulate WORLD=upc' check-requests \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
 	  example upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
