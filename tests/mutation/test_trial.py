@@ -77,6 +77,18 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+SLOW = """\
+import time
+
+from mutated_fees import fee
+
+
+def test_large_amounts_cost_less():
+    time.sleep(0.5)  # As on a busy machine.
+    assert fee(101) == 1
+"""
+
+
 class TestMutant:
     """What the tests say of it."""
 
@@ -161,6 +173,14 @@ class TestMutant:
 
         with pytest.raises(trial.BaselineFailedError, match=r"fees: .*test_large_amounts_cost_less without any mutant"):
             trial.baseline(AREA, wait)
+
+    def test_is_not_judged_by_the_wall_clock_of_a_test(self, tree: Path) -> None:
+        """On a busy machine the limit of the suite would end tests that notice nothing."""
+        with (tree / "pytest.ini").open("a") as file:
+            file.write("timeout = 0.1\n")
+        (tree / "tests" / "unit" / "test_fees.py").write_text(SLOW)
+
+        assert trial.baseline(AREA, wait).cpu_s
 
 
 class TestProcess:

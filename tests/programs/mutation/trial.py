@@ -18,7 +18,11 @@ from programs.mutation.mutant import Mutant, Status, Verdict
 _ROOT: Final = Path(__file__).parents[3]
 _IMPORTED: Final = ""
 """The context in which coverage counts lines that ran outside of tests."""
-_OPTIONS: Final = ("-p", "no:cacheprovider", "-p", "no:randomly", "-W", "ignore:Module already imported")
+_OPTIONS: Final = (
+    *("-p", "no:cacheprovider", "-p", "no:randomly", "-W", "ignore:Module already imported"),
+    # A wall-clock limit would count mutants as killed where the machine is busy; each process has a limit of CPU time.
+    "--timeout=0",
+)
 _WHOLE_AREA: Final = Limits(cpu_s=900, wall_s=3600.0)
 _CPU_FACTOR: Final = 5
 
