@@ -43,13 +43,13 @@ from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.clock_offset import TOKEN_OPERATION, ClockOffsets
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
-from payorch_server.zuora.messages import Call
-from payorch_server.zuora.settings import TenantSettings
+from payorch_server.zuora.messages import Call, HttpResponse
+from payorch_server.zuora.settings import PathSettings, TenantSettings
 from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import TokenCache
 from structlog.testing import capture_logs
 
-PATHS = {"CreateSession": "/web-payments/sessions", "DecryptApplePay": "/v1/payment-methods/decryption"}
+PATHS = {"CreateSession": "sessions", "DecryptApplePay": "decryption"}
 KEYS = {
     rpc: idempotency_key(namespace="default", rpc=rpc, request_id=REQUEST_ID)
     for rpc in ("CreateSession", "DecryptApplePay")
@@ -73,9 +73,10 @@ class _Operation(ZuoraOperation[str]):
 
     result_type: ClassVar = str
     path: str
+    """The tenant's setting that has the path."""
 
-    def build(self, _route: Route, _tenant: TenantSettings) -> Call:
-        return Call("x", self.path, {"token": Secret("canary")})
+    def build(self, _route: Route, tenant: TenantSettings) -> Call:
+        return Call("x", getattr(tenant.paths, self.path), {"token": Secret("canary")})
 
     def parse(self, reply: ZuoraReply) -> str:
         return str(reply.payload["id"])
@@ -110,7 +111,7 @@ class Bench:
         self.wire = ScriptedTransport(handler=handle)
         transport, tenants = transport_over(self.wire), {"acme": tenant(entities={})}
         self.tenants = tenants
-        clocks = ClockOffsets(clock=self.clock, max_offset_s=60.0)
+        self.clocks = clocks = ClockOffsets(clock=self.clock, max_offset_s=60.0)
         zuora = ZuoraClient(
             tenants=TenantDirectory(tenants, {"acme": Secret("s")}),
             transport=transport,
@@ -136,6 +137,12 @@ class Bench:
             clock=self.clock,
             entropy=counted_entropy(),
         )
+
+    def answered(self, ahead_s: float, *operations: str) -> None:
+        """Note answers of a Zuora whose clock is ahead."""
+        dated = {"date": format_datetime(self.clock.now() + timedelta(seconds=ahead_s), usegmt=True)}
+        for operation in operations:
+            self.clocks.note("acme", HttpResponse(200, dated, b"{}"), operation=operation, duration_s=0.1)
 
     @property
     def keys(self) -> list[str]:
@@ -290,6 +297,18 @@ class TestRun:
         ended = await bench.run("DecryptApplePay")
 
         assert ended.report.replayed is replayed, reason
+
+    @pytest.mark.asyncio
+    async def test_builds_the_call_by_the_settings_of_the_tenant(self) -> None:
+        """What is sent is what a dry run shows."""
+        bench = Bench(done())
+        bench.tenants["acme"] = tenant(entities={}, paths=PathSettings(decryption="/v9/decryption"))
+
+        shown = await bench.run("DecryptApplePay", validate_only=True)
+        await bench.run("DecryptApplePay")
+
+        assert shown.preview is not None
+        assert bench.wire.requests[-1].url == shown.preview.url == "https://zuora.test/v9/decryption"
 
 
 NOTHING = Rights(tenants={"acme": TenantRights(orgs=frozenset({"*"}))})
@@ -476,6 +495,22 @@ class TestTimeOfZuora:
         late = Bench(done(), clock=clock, store=store, zuora_ahead_s=DAY_S)
 
         assert "it" == (await late.run("CreateSession")).value
+
+    async def test_is_needed_to_move_money(self) -> None:
+        """While the clocks differ too much, nothing but a session is sent; nothing is recorded that ends the intent."""
+        bench = Bench(done(), done())
+        bench.answered(5400.0, TOKEN_OPERATION, "sessions", "sessions")
+
+        with pytest.raises(CallError) as caught:
+            await bench.run("DecryptApplePay")
+        sent, session = bench.keys, await bench.run("CreateSession")
+        bench.answered(0.0, "sessions", "sessions")
+        later = await bench.run("DecryptApplePay")
+
+        failure, verdict = caught.value.failure, caught.value.verdict
+        assert (failure.reason, verdict.outcome) == (Reason.CLOCK_OFFSET_TOO_LARGE, Outcome.NOT_SENT)
+        assert ({"tenant": "acme"}, []) == (failure.metadata, sent)
+        assert ("it", "it") == (session.value, later.value)
 
     async def test_is_that_of_the_tenant(self) -> None:
         """An intent is as old as the clock says that is behind."""

@@ -69,6 +69,13 @@ class TestWaitBeforeRetry:
         assert wait_s == expected_s(reason, attempts)
 
     @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+    def test_resends_for_an_unreadable_answer_that_was_cut_off(self, reason: Reason) -> None:
+        """The next one may arrive whole; of other reasons that changes nothing."""
+        wait_s = wait_before_retry(tried(reason, cut_off=True), uniform=at_most)
+
+        assert wait_s == (0.2 if reason is Reason.UPSTREAM_ANSWER_UNREADABLE else expected_s(reason, 1))
+
+    @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
     def test_gives_up_without_budget(self, reason: Reason) -> None:
         """A failing Zuora is not met with a multiple of the load."""
         assert wait_before_retry(tried(reason, budget_left=False), uniform=at_most) is None
