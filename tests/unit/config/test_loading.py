@@ -9,6 +9,7 @@ import yaml
 from payorch_server import cli
 from payorch_server.config import ConfigError, Settings, load, schema
 from payorch_server.model.secret import reveal  # noqa: TID251 - that the file was read is the subject
+from payorch_server.routing.settings import AmountSettings
 from payorch_server.runtime.listen_address import split_address
 from payorch_server.zuora.settings import ENVIRONMENTS
 
@@ -115,6 +116,24 @@ class TestLoad:
 
         assert ("NO", "SE") == document.routing[0].when.country
         assert document.tenants["acme"].zuora_version == "2025-08-12"
+
+    @pytest.mark.parametrize(
+        "amount", [{"min": "5", "max": "5.01"}, {"min": "5"}, {"max": "0.01"}], ids=["both", "min", "max"]
+    )
+    def test_reads_ranges_of_amounts(self, write: Write, amount: dict[str, str]) -> None:
+        """A limit that is left out is open."""
+        document = load(write(**{"routing.0.when": {"amount": {"currency": "EUR", **amount}}})).document
+
+        assert AmountSettings("EUR", **amount) == document.routing[0].when.amount
+
+    def test_reads_several_entities_and_orgs(self, write: Write) -> None:
+        """Each with an id of its own; an org may have that of an entity."""
+        entities, orgs = {"us": "a" * 32, "eu": "b" * 32}, {"north": "a" * 32, "south": "s1"}
+        changes = {"tenants.acme.entities": entities, "tenants.acme.orgs": orgs, "routing.0.to.entity": "eu"}
+
+        acme = load(write(**changes)).document.tenants["acme"]
+
+        assert (entities, orgs) == (acme.entities, acme.orgs)
 
     @pytest.mark.parametrize("environment", ENVIRONMENTS)
     def test_knows_the_environments(self, write: Write, environment: str) -> None:
