@@ -92,6 +92,14 @@ class TestReadResponse:
 
         assert (NoOutcome(Silence.RULE_BROKEN), ("response_unreadable",)) == (answer.value, answer.broken)
 
+    @pytest.mark.parametrize("number", [gateway_pb2.GATEWAY_RESULT_UNSPECIFIED, 99])
+    def test_knows_nothing_of_a_result_that_is_not_known(self, number: gateway_pb2.GatewayResult) -> None:
+        """Whatever else is stated beside it; LookUp is read in the same way."""
+        stated = gateway_pb2.GatewayOutcome(result=number, code="601", transaction_id="T-1")
+        found = read_look_up(gateway_pb2.LookUpResponse(outcome=stated).SerializeToString(), Operation.PAYMENT)
+
+        assert ReadAnswer(NoOutcome(Silence.UNSPECIFIED)) == read(stated) == found
+
     @pytest.mark.parametrize(
         ("member", "operation", "limit"),
         [
