@@ -7,7 +7,7 @@ import pytest
 from harness.requests import session_request
 from programs.cluster.__main__ import arguments, closing
 from programs.cluster.fleet import events
-from programs.cluster.fleet.callers import Effect
+from programs.cluster.fleet.callers import Effect, FailedError
 from programs.cluster.fleet.load import Call
 from programs.cluster.fleet.reconciliation import key_of, problems
 from programs.cluster.fleet.report import Event, by_event
@@ -38,17 +38,18 @@ class TestLedgerOfAFleet:
         assert problems([made], [entry(made)]) == []
 
     @pytest.mark.parametrize(
-        ("executed", "succeeds", "found"),
+        ("executed", "denial", "found"),
         [
-            (2, True, "were executed more than once"),
-            (0, True, "were answered with success and never executed"),
-            (1, False, "were executed although the answer was NOT_SENT"),
+            (2, "", "were executed more than once"),
+            (0, "", "were answered with success and never executed"),
+            (1, "OUTCOME_NOT_SENT", "were executed although the answer was OUTCOME_NOT_SENT"),
+            (1, "OUTCOME_REFUSED", "were executed although the answer was OUTCOME_REFUSED"),
         ],
     )
-    def test_contradicts_false_answers(self, *, executed: int, succeeds: bool, found: str) -> None:
+    def test_contradicts_false_answers(self, *, executed: int, denial: str, found: str) -> None:
         """Doubles, losses and refusals after an effect are named."""
-        made = call(effect=Effect(session_token=_TOKEN) if succeeds else None)
-        made.not_sent = not succeeds
+        made = call(effect=None if denial else Effect(session_token=_TOKEN))
+        made.denial = denial
 
         (problem,) = problems([made], [entry(made)] * executed)
 
@@ -76,6 +77,17 @@ class TestLedgerOfAFleet:
         (problem,) = problems([], [entry(call())])
 
         assert "that no caller sent" in problem
+
+
+class TestFailedCall:
+    """What its outcome says of an execution."""
+
+    @pytest.mark.parametrize("outcome", ["NOT_SENT", "REFUSED", "UNKNOWN", "PARTIAL"])
+    def test_denies_an_execution_only_where_nothing_was_executed(self, outcome: str) -> None:
+        """Any other outcome leaves it open."""
+        failed = FailedError("", advice="", outcome=f"OUTCOME_{outcome}")
+
+        assert bool(failed.denial) is (outcome in {"NOT_SENT", "REFUSED"})
 
 
 class TestCallerOfAFleet:

@@ -21,6 +21,7 @@ from programs.cluster.fleet.materials import Materials
 DEADLINE_S: Final = 20.0
 _PATH: Final = "/payorch.v1.PaymentOrchestrationService"
 _RESEND: Final = "ADVICE_RESEND_SAME_REQUEST_ID"
+_DENIALS: Final = frozenset({"OUTCOME_NOT_SENT", "OUTCOME_REFUSED"})
 _NO_HEALTH: Final = (("grpc.inhibit_health_checking", 1),)
 """A channel option: ignore the health check of the service config, as clients without support for it do."""
 
@@ -40,7 +41,8 @@ class FailedError(Exception):
     def __init__(self, text: str, *, advice: str, outcome: str) -> None:
         super().__init__(text)
         self.resend = advice == _RESEND
-        self.not_sent = outcome == "OUTCOME_NOT_SENT"
+        self.denial = outcome if outcome in _DENIALS else ""
+        """The outcome, if it says that nothing was executed."""
 
 
 class Caller(Protocol):

@@ -40,8 +40,8 @@ class Call:
     errors: list[str] = field(default_factory=list)
     effect: Effect | None = None
     """None: the call failed."""
-    not_sent: bool = False
-    """Whether the outcome of the last error is NOT_SENT."""
+    denial: str = ""
+    """The outcome of the last answer, if it says that nothing was executed."""
 
     @property
     def request_id(self) -> str:
@@ -135,7 +135,7 @@ class Load:
                 call.effect = await caller.send(call.method, call.request)
             except FailedError as failed:
                 call.errors.append(str(failed))
-                call.not_sent = failed.not_sent
+                call.denial = failed.denial
                 if not failed.resend or perf_counter() - call.began_s > _PATIENCE_S:
                     return
             else:

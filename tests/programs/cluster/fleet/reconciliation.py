@@ -54,7 +54,7 @@ def _discrepancy(call: Call, entries: Sequence[dict[str, Any]]) -> str:
     if len(entries) > 1:
         return "were executed more than once"
     if call.effect is None:
-        return "were executed although the answer was NOT_SENT" if entries and call.not_sent else ""
+        return f"were executed although the answer was {call.denial}" if entries and call.denial else ""
     if not entries:
         return "were answered with success and never executed"
     effects = entries[0]["effects"]
