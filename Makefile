@@ -99,7 +99,7 @@ simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promi
 check-requests: $(READY)  ## Compiled checks of requests against protovalidate, on mutated requests; REQUESTS=100000
 	@$(BIN)/pytest tests/unit/rpc/test_checks_differential.py --timeout 900 --requests $(or $(REQUESTS),100000)
 
-mutate: $(READY) build/mutation/.installed  ## Change the code about money in small ways: do the tests notice? ONLY='claims store' SAMPLE=20 SEED=1
+mutate: $(READY) build/mutation/.installed  ## Change the code about money in small ways: do the tests notice? ONLY='claims store' SAMPLE=10 SEED=1
 	@PYTHONPATH=tests:build/mutation $(BIN)/pytest tests/mutation
 	@PYTHONPATH=tests:tools:clients/examples/web:build/mutation $(BIN)/python -m programs.mutation $(if $(ONLY),--only $(ONLY)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 

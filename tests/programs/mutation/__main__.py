@@ -28,7 +28,7 @@ _NICENESS: Final = 19
 def main() -> int:
     """Run; return 0, or 1 if an area is below the goal, a mutant is not judged or the list of survivors is wrong."""
     parser = argparse.ArgumentParser(prog="python -m programs.mutation", description=__doc__)
-    parser.add_argument("--sample", type=int, default=20, help="mutants of each module")
+    parser.add_argument("--sample", type=int, default=10, help="mutants of each module (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which of the mutants are tried")
     parser.add_argument("--only", nargs="+", choices=[area.name for area in AREAS], help="areas; all unless given")
     options = parser.parse_args()
