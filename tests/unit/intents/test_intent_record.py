@@ -13,9 +13,11 @@ from payorch_server.intents.intent_record import (
     encode_record,
     encode_result,
     evidence_of,
+    reason_of,
     stored_evidence,
 )
 from payorch_server.model.errors import UpstreamEvidence
+from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - that it comes back is the subject
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
@@ -53,6 +55,22 @@ RECORD = st.builds(
     settlement=st.none() | SETTLEMENT,
 )
 SMALLEST = IntentRecord(Fingerprint("k1", {}, ""), route(), "o", 1.0, 2.0)
+
+
+class TestReasonOf:
+    """Why an intent ended as it did, also where another version of the service recorded it."""
+
+    def test_is_an_unknown_outcome_if_only_a_newer_version_knows_it(self) -> None:
+        """Taken for a success, the call would be answered without a result; nothing else of it is certain either."""
+        reason = reason_of(Settlement("A_REASON_OF_TOMORROW"))
+
+        assert reason is Reason.UPSTREAM_CODE_UNKNOWN
+        assert VERDICTS[reason].outcome is Outcome.UNKNOWN
+
+    def test_is_the_one_recorded_or_none_for_success(self) -> None:
+        """Every reason is found by its name."""
+        assert [*Reason] == [reason_of(Settlement(reason.name)) for reason in Reason]
+        assert reason_of(Settlement("")) is None
 
 
 class TestRecord:
