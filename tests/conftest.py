@@ -3,6 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test is judged by how fast the machine is at the time.
+settings.register_profile("suite", deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import coverage
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from programs.mutation.areas import Area
 from programs.mutation.forked import EndedFromOutsideError, Limits, OutOfTimeError, run
@@ -158,10 +158,14 @@ def _try(mutant: Mutant, files: list[str], chosen: list[str]) -> dict[str, str]:
 
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign] # in a process that ends with these tests
     # The first example that fails is enough: to shrink it takes longer than all else.
-    settings.register_profile("unshrunk", phases=(Phase.explicit, Phase.reuse, Phase.generate))
-    settings.load_profile("unshrunk")
+    settings.register_profile(
+        "unshrunk",
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        deadline=None,
+        suppress_health_check=(HealthCheck.too_slow,),
+    )
     watch = _Chosen(chosen)
-    status = pytest.main(["-x", *_OPTIONS, *files], plugins=[watch])
+    status = pytest.main(["-x", "--hypothesis-profile=unshrunk", *_OPTIONS, *files], plugins=[watch])
     # Files that do not import the module say nothing of it, nor do tests whose cases the mutant has taken away.
     if status in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} or not loaded:
         return {"by": ""}
