@@ -13,6 +13,8 @@ import yaml
 from payorch_server.config.base_document import ConfigError
 
 _TAG: Final = "tag:yaml.org,2002:"
+_MAX_DEPTH: Final = 64
+"""Levels; the settings have fewer than ten. The parser's time grows with the square of the depth."""
 
 
 def _int(text: str) -> int:
@@ -56,6 +58,17 @@ class _StrictLoader(yaml.SafeLoader):
     yaml_constructors = {  # noqa: RUF012 - PyYAML's way
         tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (f"{_TAG}str", f"{_TAG}seq", None)
     }
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Read a value with all that it holds, down to the deepest level that is allowed."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            problem = f"is nested too deeply: more than {_MAX_DEPTH} levels"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.peek_event().start_mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -127,8 +140,6 @@ def read_yaml(path: TextFile) -> Any:
         return yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - a subclass of the safe loader
     except OSError as error:
         raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except RecursionError as error:
-        raise ConfigError(str(path), ["is nested too deeply"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError(str(path), ["is not UTF-8 text"]) from error
     except yaml.MarkedYAMLError as error:
@@ -155,5 +166,5 @@ def compose(path: TextFile) -> yaml.Node | None:
     """Return the tree of a YAML file with the marks of its lines; None if it cannot be read."""
     try:
         return yaml.compose(path.read_text(), _StrictLoader)
-    except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError):
+    except (OSError, ValueError, OverflowError, yaml.YAMLError):
         return None

@@ -65,9 +65,14 @@ def is_suspect(text: str) -> bool:
 
 
 def _scrub_plain(text: str) -> str:
-    for pattern, replacement in _REPLACED:
-        text = pattern.sub(replacement, text)
-    return _IBAN.sub(_without_iban, without_card_numbers(text))
+    """Replace until nothing is found: a token that follows a card number without a gap begins only behind it."""
+    found = None
+    while found != text:
+        found = text
+        for pattern, replacement in _REPLACED:
+            text = pattern.sub(replacement, text)
+        text = _IBAN.sub(_without_iban, without_card_numbers(text))
+    return text
 
 
 def _without_encoded(match: re.Match[str]) -> str:

@@ -171,6 +171,7 @@ class TestScrubText:
             ("to DE89 3704 0044 0532 0130 00 and on", "to [scrubbed] and on"),
             ("Authorization: Bearer 0123456789abcdef", "Authorization: Bearer [scrubbed]"),
             ("bearer abcdefgh.ijk", "[scrubbed]"),
+            ("4929123456781236eyJhbGciOiJIUzI1NiJ9", "[scrubbed][scrubbed]"),
             ("a eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln b", "a [scrubbed] b"),
             ("jane.doe+x@example.com wrote", "[scrubbed] wrote"),
             ("<j@example.com>", "<[scrubbed]>"),
@@ -274,6 +275,7 @@ class TestScrubText:
 
     @given(st.text())
     @example("0@0@0")
+    @example("958141111111eyJ11111111113")
     def test_takes_any_text_twice(self, text: str) -> None:
         """What was scrubbed is not scrubbed again."""
         assert scrub_text(text) == scrub_text(scrub_text(text))
