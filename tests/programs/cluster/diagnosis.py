@@ -42,7 +42,8 @@ def run(target: str, kubeconfig: Path, folder: Path, *, namespace: str) -> Itera
         _lose_a_call(target)
         _require(_shell(commands, environment), _TRACK_ID, _REQUEST_ID, "UNKNOWN")
         yield "by kubectl exec the commands of docs/tracing.md show a lost call and list it as in doubt"
-        pod = _shell(f'{commands.splitlines()[0]}\nprintf %s "$pod"', environment)
+        choice, _, _ = commands.partition("kubectl exec")
+        pod = _shell(f'{choice}printf %s "$pod"', environment)
         command = (str(BINARIES / "kubectl"), "port-forward", pod, str(_PORT))
         with started("port-forward", command, folder=folder, environment=environment) as forwarding:
             until(
