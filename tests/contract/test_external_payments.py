@@ -245,7 +245,13 @@ class TestARefundOfAnElectronicPayment:
 class TestAnElectronicPayment:
     """It takes effect on the day on which it is made."""
 
-    @pytest.mark.parametrize(("day", "status"), [("2026-11-20", 200), ("2026-11-19", 400), ("2026-11-21", 400)])
-    async def test_is_of_today(self, caller: Caller, day: str, status: int) -> None:
+    async def test_is_of_today(self, caller: Caller) -> None:
         """As the reference demands."""
-        assert (await pay(caller, effectiveDate=day)).status_code == status
+        assert (await pay(caller, effectiveDate="2026-11-20")).status_code == 200
+
+    @pytest.mark.parametrize("day", ["2026-11-19", "2026-11-21"])
+    async def test_is_refused_on_another_day(self, caller: Caller, day: str) -> None:
+        """The category is that of an invalid value."""
+        refused = await pay(caller, effectiveDate=day)
+
+        assert (refused.status_code, refused.json()["reasons"][0]["code"] % 100) == (400, 20)

@@ -28,6 +28,13 @@ async def test_track_id_is_refused_when_malformed(caller: Caller, path: str, bad
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("bad", ["a" * 65, "a:b"])
+async def test_track_id_is_named_where_reasons_have_a_parameter(caller: Caller, bad: str) -> None:
+    answer = await caller.http.post(METHODS, json={}, headers={"zuora-track-id": bad})
+
+    assert answer.json()["errors"][0]["parameter"] == "zuora-track-id"
+
+
 async def test_track_id_must_not_be_repeated(caller: Caller) -> None:
     headers = [*(await caller.bearer()).items(), ("zuora-track-id", "a"), ("zuora-track-id", "b")]
 

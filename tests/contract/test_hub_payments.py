@@ -34,6 +34,10 @@ async def test_a_payment_is_read_by_id_and_number(hubbed: HubbedCaller) -> None:
     assert created["accountId"] == seed.ACCOUNT_US.id
 
 
+async def test_a_payment_shows_the_transaction_of_its_gateway(hubbed: HubbedCaller) -> None:
+    assert (await hubbed.pay(APPROVED)).json()["referenceId"] == "180404672"
+
+
 async def test_a_payment_of_another_entity_is_not_seen(hubbed: HubbedCaller) -> None:
     created = (await hubbed.pay()).json()
     headers = await hubbed.caller.bearer() | {"zuora-entity-ids": seed.ENTITY_EU}

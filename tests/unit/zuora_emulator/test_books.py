@@ -66,6 +66,14 @@ def test_ledger_counts_by_operation() -> None:
     assert ledger.as_json()[0]["effects"] == {}
 
 
+def test_ledger_forgets_all_executions() -> None:
+    ledger = Ledger([LedgerEntry(operation="token", time=NOW, tenant="1", entity=None, request_id="r")])
+
+    ledger.clear()
+
+    assert ledger.entries == []
+
+
 def test_ledger_shows_every_member_of_an_execution() -> None:
     """By these names tests of other projects read it."""
     ledger = Ledger()

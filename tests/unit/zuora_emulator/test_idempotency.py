@@ -90,3 +90,12 @@ class IdempotencyMachine(RuleBasedStateMachine):
 
 
 TestIdempotency = IdempotencyMachine.TestCase
+
+
+def test_a_replaced_answer_is_kept_for_a_day_from_the_replacement() -> None:
+    store, scope, stored = Idempotency(Settings(body_mismatch="execute")), SCOPES[0], Answer(200, b"second")
+    for body, hours in ((b"one", 0), (b"two", 23)):
+        assert store.begin("k", scope=scope, body=body, now=START + timedelta(hours=hours)) is Verdict.EXECUTE
+        store.finish("k", stored)
+
+    assert store.begin("k", scope=scope, body=b"two", now=START + timedelta(hours=25)) == stored
