@@ -65,7 +65,7 @@ class _StrictLoader(yaml.SafeLoader):
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             problem = f"is nested too deeply: more than {_MAX_DEPTH} levels"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.peek_event().start_mark)
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=parent.start_mark if parent else None)
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
         return node

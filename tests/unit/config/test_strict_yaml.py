@@ -110,7 +110,11 @@ class TestScalars:
             ("a: &a {b: 1}\nc: {<<: *a}", "line 2: << merges nothing here", "a merge of 1.1"),
             ('a: "\\U00110000"', "contains a value that cannot be read: chr() arg not in range", "no such character"),
             ('a: "\\UFFFFFFFF"', "contains a value that cannot be read: ", "nor in C"),
-            ("a:\n  " + "[" * 5000, "line 2: is nested too deeply: more than 64 levels", "minutes of the parser's time"),
+            (
+                "a:\n  " + "[" * 5000,
+                "line 2: is nested too deeply: more than 64 levels",
+                "minutes of the parser's time",
+            ),
             ("".join(f"{' ' * level}a:\n" for level in range(99)), "line 64: is nested too deeply", "by indentation"),
         ],
     )
