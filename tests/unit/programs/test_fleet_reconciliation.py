@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from harness.requests import session_request
+from programs.cluster import live
 from programs.cluster.__main__ import arguments, closing
-from programs.cluster.fleet import events
+from programs.cluster.fleet import events, names
 from programs.cluster.fleet.callers import Effect, FailedError
 from programs.cluster.fleet.load import Call
 from programs.cluster.fleet.reconciliation import key_of, problems
 from programs.cluster.fleet.report import Event, by_event
+from programs.cluster.helm import CHART
 from zuora_emulator.ledger import short_hash
 
 _TOKEN = "token-of-the-session"
@@ -134,6 +136,16 @@ class TestRunOfAFleet:
         shown = closing(arguments(words))
 
         assert ("every scenario is accepted" in shown, "The fleet on two nodes" in shown) == (scenarios, fleet)
+
+
+class TestNamespaceOfAFleet:
+    """It is made once, in a cluster in which much has run before."""
+
+    def test_is_that_of_no_scenario(self) -> None:
+        """Those are named by their files, and stay when a scenario is removed."""
+        scenarios = {f"payorch-{file.name.removesuffix('-values.yaml')}" for file in (CHART / "ci").iterdir()}
+
+        assert names.NAMESPACE not in scenarios | {live.NAMESPACE}
 
 
 class TestTableOfAFleet:

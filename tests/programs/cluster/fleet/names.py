@@ -5,7 +5,7 @@ from typing import Final
 from programs.cluster.helm import RELEASE
 from programs.cluster.node import DOMAIN
 
-NAMESPACE: Final = "payorch-fleet"
+NAMESPACE: Final = "payorch-under-load"
 SERVICE: Final = f"{RELEASE}-payorch"
 HUB: Final = f"{SERVICE}-upc"
 HEADLESS: Final = f"{SERVICE}-headless.{NAMESPACE}.svc.{DOMAIN}"
