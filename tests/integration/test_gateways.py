@@ -74,7 +74,7 @@ async def paid(plugged: Plugged, token: str = "", *, within_s: float = 10.0) -> 
 
 
 async def until(plugged: Plugged, state: str) -> None:
-    """Wait until the channel is in a state."""
+    """Wait until the channel is in a state; until it has noticed the end of a connection, it counts as the same."""
     while plugged.gateways.states()["amazon"] != state:
         await asyncio.sleep(0)
 
@@ -338,7 +338,6 @@ class TestDescribe:
         async with running_plugin() as running, plugged(running.target, clock=FakeClock()) as hub:
             await hub.amazon.describe(deadline_s=hub.within())
             await running.stop()
-            # Until the channel has noticed, the connection counts as the same.
             await until(hub, "TRANSIENT_FAILURE")
             running.plugin.description.version = "2"
             await running.start()
@@ -364,6 +363,7 @@ class TestDescribe:
 
             assert said == await hub.amazon.describe(deadline_s=hub.within())
             await running.stop()
+            await until(hub, "TRANSIENT_FAILURE")
             await running.start()
             described = await hub.amazon.describe(deadline_s=hub.within())
             assert NotSent("the gateway does not describe itself") == described
@@ -374,6 +374,7 @@ class TestDescribe:
             with capture_logs() as lines:
                 await hub.amazon.describe(deadline_s=hub.within())
                 await running.stop()
+                await until(hub, "TRANSIENT_FAILURE")
                 running.plugin.description.name = "other"
                 await running.start()
                 await hub.amazon.describe(deadline_s=hub.within())
