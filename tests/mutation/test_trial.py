@@ -77,15 +77,12 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-SLOW = """\
-import time
-
+UNLIMITED = """\
 from mutated_fees import fee
 
 
-def test_large_amounts_cost_less():
-    time.sleep(0.5)  # As on a busy machine.
-    assert fee(101) == 1
+def test_large_amounts_cost_less(pytestconfig):
+    assert (fee(101), pytestconfig.getoption("timeout")) == (1, 0)
 """
 
 
@@ -177,8 +174,8 @@ class TestMutant:
     def test_is_not_judged_by_the_wall_clock_of_a_test(self, tree: Path) -> None:
         """On a busy machine the limit of the suite would end tests that notice nothing."""
         with (tree / "pytest.ini").open("a") as file:
-            file.write("timeout = 0.1\n")
-        (tree / "tests" / "unit" / "test_fees.py").write_text(SLOW)
+            file.write("timeout = 20\n")
+        (tree / "tests" / "unit" / "test_fees.py").write_text(UNLIMITED)
 
         assert trial.baseline(AREA, wait).cpu_s
 
